@@ -1,0 +1,45 @@
+/*
+ * The end of a transfer between two of ours (doc/protocol/xferry.md): the sum
+ * behind the last byte, the receipt that answers it, and the word of either
+ * that it is over before. Remembers for a while how transfers ended, for a
+ * peer that lost our answer.
+ */
+#ifndef XF_API_ENDING_H
+#define XF_API_ENDING_H
+
+#include "api/session.h"
+
+/* Sender: all bytes have left and the sum is known, or none is wanted: ask for
+ * the receipt, unless it is being asked for. The role of the transfer is fed
+ * with what comes of it. */
+void xf_ending_ask(struct xf_transfer *t);
+/* Sender: our connection is lost, and the answer with it; to be asked again. */
+void xf_ending_hold(struct xf_transfer *t);
+/* Sender: the receipt that was asked for is of a stream that broke. */
+void xf_ending_forget(struct xf_transfer *t);
+
+/* Receiver: answer the sender's request for a receipt, if there is one. */
+void xf_ending_answer(struct xf_transfer *t, int code);
+/* Receiver: that, and stop, when the transfer is over with this code. */
+void xf_ending_fail(struct xf_transfer *t, int code);
+
+/* Either: tell the peer that the transfer is over with this code, unless it
+ * said so itself. */
+void xf_ending_stop(struct xf_transfer *t, int code);
+
+/* A set of urn:xferry:0 came; answered here or later. */
+void xf_ending_came(struct xf_session *s, const struct xf_stanza_head *head);
+
+/* How an incoming transfer of that key ended. */
+enum xf_ended_how {
+    XF_ENDED_UNKNOWN,
+    XF_ENDED_WELL,
+    XF_ENDED_UNPROVEN, /* well, but the sum that was promised did not come */
+    XF_ENDED_BADLY
+};
+enum xf_ended_how xf_ending_of(const struct xf_session *s, const char *peer,
+                               const char *key);
+void xf_ending_remember(struct xf_transfer *t, enum xf_ended_how how);
+void xf_ending_clear(struct xf_session *s);
+
+#endif
