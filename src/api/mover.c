@@ -226,6 +226,23 @@ void xf_mover_resume(struct xf_mover *m)
         step(m);
 }
 
+bool xf_mover_drain(struct xf_mover *m)
+{
+    enum xf_pump_status status;
+    uint64_t had;
+
+    m->over = true;
+    xf_watch_set(m->watch, 0);
+    xf_throttle_leave(m->t->s, &m->turn);
+    xf_pump_set_most(m->pump, XF_PUMP_STEP);
+    do {
+        had = xf_pump_bytes(m->pump);
+        status = xf_pump_step(m->pump);
+        xf_throttle_spend(m->t->s, xf_pump_bytes(m->pump) - had);
+    } while (status == XF_PUMP_AGAIN && xf_pump_bytes(m->pump) > had);
+    return status != XF_PUMP_AGAIN || xf_pump_wants(m->pump) != 0;
+}
+
 bool xf_mover_is_held(const struct xf_mover *m)
 {
     return m && xf_throttle_is_queued(&m->turn);

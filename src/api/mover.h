@@ -22,6 +22,13 @@ void xf_mover_abort(struct xf_mover *m);
 /* The intake has room again. NULL is fine. */
 void xf_mover_resume(struct xf_mover *m);
 
+/*
+ * Nobody waits for this stream any more, but the kernel may have taken bytes of
+ * it that were not read yet: take those. False: the intake has no room for all
+ * of them just now; call again when it has. Nothing is told to the role.
+ */
+bool xf_mover_drain(struct xf_mover *m);
+
 /* It would move bytes, but a rate is to be held. NULL is fine. */
 bool xf_mover_is_held(const struct xf_mover *m);
 /* No byte was taken from us for long; but does the peer still take some of

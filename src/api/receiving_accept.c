@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "api/mover.h"
 #include "api/receiving_inside.h"
 #include "api/stanzas.h"
 #include "base/sys.h"
@@ -34,12 +35,26 @@ static bool is_too_early(const struct xf_transfer *t)
            t->asked.methods_count > 1;
 }
 
+/* What the kernel took of a stream that broke need not come again. */
+static bool is_drained(struct xf_transfer *t)
+{
+    if (!t->mover || t->finishing)
+        return true;
+    if (!xf_mover_drain(t->mover))
+        return false;
+    xf_mover_free(t->mover);
+    t->mover = NULL;
+    return true;
+}
+
 /* The bytes that are there may be asked for no more; or not at all, of a
  * sender that can only begin at the beginning. False: not just now. */
 static bool is_settled(struct xf_transfer *t)
 {
     uint64_t most = t->range ? t->most : 0;
 
+    if (!is_drained(t))
+        return false;
     if (t->range && t->key[0])
         xf_intake_sum(t->intake, true);
     if (!xf_intake_at_rest(t->intake))

@@ -142,6 +142,18 @@ static bool take_offer(struct xf_transfer *t, const struct xf_offer *offer)
            (t->intake || keep_text(&t->hash, offer->hash));
 }
 
+/* One that goes on does so behind what the kernel still has of the old one. */
+static void drop_streams(struct xf_transfer *t, bool goes_on)
+{
+    struct xf_mover *mover = t->mover;
+
+    if (goes_on)
+        t->mover = NULL;
+    xf_transfer_drop_streams(t);
+    if (goes_on)
+        t->mover = mover;
+}
+
 static void offered_again(struct xf_transfer *t,
                           const struct xf_stanza_head *head,
                           const struct xf_offer *offer)
@@ -156,7 +168,7 @@ static void offered_again(struct xf_transfer *t,
     }
     /* Of a stream that broke; the sender does not wait for it any more. */
     xf_asked_clear(&t->end);
-    xf_transfer_drop_streams(t);
+    drop_streams(t, offer->key != NULL);
     snprintf(t->peer, sizeof t->peer, "%s", head->from);
     if (!take_offer(t, offer) || !xf_asked_keep(&t->offer, head)) {
         xf_stanza_answer(t->s, head, XF_ANSWER_BUSY, NULL, true);

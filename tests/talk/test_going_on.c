@@ -103,6 +103,26 @@ static void a_direct_stream_that_breaks_is_followed_by_another(void **state)
     talk_free(t);
 }
 
+/* A receiver that is held to a rate has the rest in its kernel when its sender
+ * already knows that the stream broke. */
+static void what_came_before_it_broke_is_not_sent_again(void **state)
+{
+    struct talk *t = by(XF_VIA_DIRECT, XF_VIA_IBB);
+    const uint64_t cut = 70000;
+
+    (void)state;
+    t->side[J].config.limit = 100000;
+    talk_relay_cut(t->relay, 1, cut, TALK_END);
+    talk_begin(t);
+    talk_offer_new(t, "a.bin", 150000);
+    talk_until_over(t, 1, 1);
+    check_whole(t, "a.bin", XF_VIA_IBB);
+    talk_check_once(t, "a.bin", 2);
+    assert_int_equal(talk_attempt(t, J, XF_VIA_IBB, XF_ATTEMPT_OPEN, 1)->offset,
+                     cut);
+    talk_free(t);
+}
+
 /* No byte for a third of the time that ends others. */
 static void a_direct_stream_that_hangs_is_left(void **state)
 {
@@ -434,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_direct_stream_cut_at_any_byte_goes_on_in_band),
         cmocka_unit_test(a_direct_stream_that_breaks_is_followed_by_another),
+        cmocka_unit_test(what_came_before_it_broke_is_not_sent_again),
         cmocka_unit_test(a_direct_stream_that_hangs_is_left),
         cmocka_unit_test(a_proxy_that_breaks_is_followed_by_blocks),
         cmocka_unit_test(all_three_ways_bring_one_file),
