@@ -9,6 +9,7 @@ import threading
 import time
 
 CHUNK = 65536
+RESET_LOSES = 512 << 10  # bytes at most of what has passed; twice in Linux
 
 
 class Behind:
@@ -27,7 +28,7 @@ class Relay:
     target  (host, port) that connections go on to
     at      bytes of one connection, both directions together, after which...
     how     'fin'   both ends are closed
-            'rst'   both ends are reset
+            'rst'   both ends are reset; up to a MiB of what has passed is lost
             'hole'  nothing moves any more, and nobody is told
             'hold'  the same, until go_on()
             'stop'  as 'fin', and nobody is let in any more
@@ -116,6 +117,9 @@ class Relay:
                 continue
             for one in (client, server):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self.how == 'rst':
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF,
+                                   RESET_LOSES)
             number += 1
             with self._lock:
                 self._sockets += [client, server]
