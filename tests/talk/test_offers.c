@@ -378,7 +378,9 @@ static void cancel_in_the_middle(enum xf_via via, enum talk_who who)
 {
     struct talk *t = talk_new();
     enum talk_who other = who == R ? J : R;
-    const char *path = talk_file(t, "a.bin", 30000000);
+    /* More than goes at once. */
+    const char *path =
+        talk_file(t, "a.bin", via == XF_VIA_IBB ? 6000000 : 30000000);
     const struct talk_note *n;
     int64_t at;
 
