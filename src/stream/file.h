@@ -192,5 +192,8 @@ int xf_sink_sync(struct xf_sink *sink, struct xf_error_info *info);
 /* Part to final name without replacing, then the directory is synced; the
  * journal waits for the close. */
 int xf_sink_publish(struct xf_sink *sink, struct xf_error_info *info);
+/* A part again, as if that had not come about: who was to be told of it has
+ * given up meanwhile. What has replaced an older file stays. */
+void xf_sink_take_back(struct xf_sink *sink);
 
 #endif

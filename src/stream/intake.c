@@ -244,6 +244,22 @@ static void free_chunks(struct xf_intake *in, struct chunk *chunk)
     }
 }
 
+/* A name that it was given behind the back of an owner who had given up was
+ * told to nobody. */
+static void close_sink(struct xf_intake *in)
+{
+    struct xf_sink *sink = in->work.sink;
+
+    if (in->finished) {
+        xf_sink_close(sink);
+    } else if (atomic_load(&in->keep) && in->work.error.code == 0) {
+        xf_sink_take_back(sink);
+        xf_sink_close(sink);
+    } else {
+        xf_sink_discard(sink);
+    }
+}
+
 static void destroy(struct xf_intake *in)
 {
     free_chunks(in, in->first);
@@ -253,10 +269,7 @@ static void destroy(struct xf_intake *in)
     for (size_t i = 0; i < SUMS; i++)
         xf_digest_free(in->work.sums[i].digest);
     xf_sys_free(in->work.buf);
-    if (in->finished || (atomic_load(&in->keep) && in->work.error.code == 0))
-        xf_sink_close(in->work.sink);
-    else
-        xf_sink_discard(in->work.sink);
+    close_sink(in);
     xf_sys_free(in);
 }
 

@@ -256,22 +256,13 @@ void xf_sink_close(struct xf_sink *sink)
     let_go(sink);
 }
 
-/* Who has moved our file away since, and put another one there, keeps it. */
-static bool has_our_file(const struct xf_sink *sink)
-{
-    struct stat st;
-
-    return xf_sys_fstat(sink->fd, &st) == 0 &&
-           xf_part_is_at(sink->dir, sink->name, &st);
-}
-
 /* The journal goes last: it is what the others are found by. */
 void xf_sink_discard(struct xf_sink *sink)
 {
     if (!sink)
         return;
     xf_sink_remove_part(sink);
-    if (sink->published && has_our_file(sink))
+    if (sink->published && xf_sink_has_name(sink))
         (void)xf_sys_unlinkat(sink->dir, sink->name);
     xf_sink_remove_journal(sink);
     let_go(sink);

@@ -42,6 +42,10 @@ int xf_sink_look_at_name(const struct xf_sink *sink,
 /* Once it is synced, what an earlier transfer could not: or else an error. */
 int xf_sink_sync_directory(struct xf_sink *sink, struct xf_error_info *info);
 
+/* The file at the final name is ours. Who has moved it away since, and put
+ * another one there, keeps that. */
+bool xf_sink_has_name(const struct xf_sink *sink);
+
 /* Both are tried; what cannot be removed stays, and is found by the next. */
 void xf_sink_remove_part(struct xf_sink *sink);
 void xf_sink_remove_journal(struct xf_sink *sink);

@@ -131,3 +131,20 @@ int xf_sink_publish(struct xf_sink *sink, struct xf_error_info *info)
     sink->complete = err == 0;
     return err;
 }
+
+bool xf_sink_has_name(const struct xf_sink *sink)
+{
+    struct stat st;
+
+    return xf_sys_fstat(sink->fd, &st) == 0 &&
+           xf_part_is_at(sink->dir, sink->name, &st);
+}
+
+void xf_sink_take_back(struct xf_sink *sink)
+{
+    if (!sink->published || !xf_sink_has_name(sink) ||
+        xf_sys_renameat(sink->dir, sink->name, sink->part, 0) < 0)
+        return;
+    sink->published = sink->complete = false;
+    sink->has_part = true;
+}

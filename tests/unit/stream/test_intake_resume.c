@@ -301,6 +301,40 @@ static void what_is_being_finished_and_given_up_is_kept(void **state)
     rig_empty(".");
 }
 
+/* Between its name and our hearing of it: else it would be there, and told to
+ * have failed. */
+static void what_just_got_its_name_and_is_given_up_is_a_part_again(void **state)
+{
+    struct xf_job *job;
+
+    (void)state;
+    open_again(&both, false);
+    xf_intake_begin(in);
+    rig_run_all(&jobs);
+    put(0, SIZE);
+    assert_int_equal(xf_intake_finish(in, NULL), 0);
+    job = jobs.first;
+    rig_jobs_init(&jobs);
+    job->run(job);
+    assert_true(rig_exists("file"));
+    xf_intake_keep(in);
+    job->done(job);
+    rig_run_all(&jobs);
+    assert_false(rig_exists("file"));
+    rig_assert_file(rig_part(), bytes, SIZE);
+    /* And it is of use. */
+    open_again(&both, true);
+    xf_intake_begin(in);
+    rig_run_all(&jobs);
+    assert_int_equal(xf_intake_bytes(in), SIZE);
+    assert_int_equal(xf_intake_finish(in, NULL), 0);
+    rig_run_all(&jobs);
+    assert_true(xf_intake_finished(in));
+    xf_intake_free(in);
+    rig_assert_file("file", bytes, SIZE);
+    assert_int_equal(rig_entries(), 1);
+}
+
 /* ... but not what turns out to be wrong. */
 static void a_wrong_sum_found_while_it_is_given_up_is_not_kept(void **state)
 {
@@ -492,6 +526,7 @@ int main(void)
         TEST(a_part_may_be_kept_while_its_sums_catch_up),
         TEST(a_part_that_is_being_cut_may_be_kept),
         TEST(what_is_being_finished_and_given_up_is_kept),
+        TEST(what_just_got_its_name_and_is_given_up_is_a_part_again),
         TEST(a_wrong_sum_found_while_it_is_given_up_is_not_kept),
         TEST(freed_while_the_sums_catch_up_it_leaves_nothing),
         TEST(a_part_that_cannot_be_read_is_an_error),
