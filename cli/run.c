@@ -14,6 +14,7 @@
 #include "account.h"
 
 #define CLOSE_MS 5000 /* for what is queued, and the stream's end */
+#define STAY_MS 40000 /* ... when a sender may have yet to hear of its file */
 
 static void stop_at_once(int signal)
 {
@@ -90,7 +91,7 @@ void xf_run_close(struct xf_run *run)
     if (run->closing)
         return;
     run->closing = true;
-    run->close_by = xf_progress_now() + CLOSE_MS;
+    run->close_by = xf_progress_now() + (run->signal ? CLOSE_MS : STAY_MS);
     xf_session_close(run->session);
 }
 

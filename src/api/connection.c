@@ -1,6 +1,7 @@
 /* From bytes to stanzas and back; how the login goes is login.c's, how long it
  * lasts connection_life.c's. */
 #include "api/connection_inside.h"
+#include "api/ending.h"
 #include "api/route.h"
 #include "api/stanzas.h"
 #include "base/sys.h"
@@ -104,6 +105,8 @@ static bool feed_sm(struct xf_session *s, const struct xf_el *el)
         err = xf_sm_acked(&con->sm, said.h);
         if (err == 0 && xf_sm_ask(&con->sm))
             err = xf_connection_ask_ack(con);
+        if (xf_sm_all_acked(&con->sm))
+            xf_ending_arrived(s);
         break;
     case XF_SM_WORD_RESUMED:
         err = xf_sm_resumed(&con->sm, said.h);

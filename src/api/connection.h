@@ -11,7 +11,9 @@
 int xf_connection_new(struct xf_session *s);
 void xf_connection_free(struct xf_session *s);
 
-/* Leave in good order: acknowledgements first, then the stream's end. */
+/* Leave in good order: acknowledgements first, then the stream's end. A receipt
+ * that was lost with the connection its sender asks for again: that is waited
+ * for, 30 s at most. */
 void xf_connection_leave(struct xf_session *s);
 
 /* Ask the server which stanzas have arrived. 0, XF_E_LIMIT or XF_E_STREAM. */

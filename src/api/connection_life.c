@@ -4,6 +4,7 @@
  * connection.c's.
  */
 #include "api/connection_inside.h"
+#include "api/ending.h"
 #include "api/settings.h"
 #include "api/stanzas.h"
 #include "base/sys.h"
@@ -13,6 +14,7 @@
 #define SILENCE_LEAST_MS 5000
 #define PONG_LEAST_MS 10000
 #define LEAVE_MS 5000 /* for the server's last acknowledgement */
+#define STAY_MS 30000 /* for who has yet to ask whether all was delivered */
 
 /* --- ends ------------------------------------------------------------------- */
 
@@ -39,6 +41,7 @@ void xf_connection_forget_stream(struct xf_session *s)
     struct xf_connection *con = s->con;
 
     xf_sm_clear(&con->sm);
+    xf_ending_lost(s);
     if (s->online)
         xf_session_away(s, &con->why);
     con->paused = false;
@@ -77,6 +80,25 @@ static bool try_later(struct xf_session *s)
     return true;
 }
 
+static void stay(struct xf_session *s)
+{
+    struct xf_connection *con = s->con;
+
+    if (!con->staying)
+        con->leave_by = xf_now(s) + STAY_MS;
+    con->staying = true;
+    con->leaving = false;
+}
+
+/* Lost while it was leaving, before it had said all. */
+static bool cut_short(const struct xf_session *s)
+{
+    const struct xf_connection *con = s->con;
+
+    return con->leaving && con->leave_by != INT64_MAX &&
+           xf_ending_receipts(s) != XF_RECEIPT_HAD;
+}
+
 void xf_connection_over(struct xf_session *s, const struct xf_error_info *why,
                         bool lasting)
 {
@@ -91,6 +113,8 @@ void xf_connection_over(struct xf_session *s, const struct xf_error_info *why,
     /* A location that does not do says nothing of the server itself. */
     if (con->at_location)
         lasting = false;
+    if (cut_short(s))
+        stay(s);
     if (con->leaving || lasting || con->state == XF_CONNECTION_FIRST ||
         !try_later(s))
         give_up(s, &con->why);
@@ -182,15 +206,14 @@ static void close_stream(struct xf_connection *con)
  * With replies still unread the kernel would answer our close by a reset, and
  * a reset makes the server drop what it had not yet read of us.
  */
-void xf_connection_leave(struct xf_session *s)
+static void leave(struct xf_session *s)
 {
     struct xf_connection *con = s->con;
     struct xf_error_info fine = { 0 };
     char id[XF_SID_MAX + 1];
 
-    if (con->state == XF_CONNECTION_OVER || con->leaving)
-        return;
     con->leaving = true;
+    con->staying = false;
     if (con->state != XF_CONNECTION_ON) {
         give_up(s, &fine);
         return;
@@ -201,6 +224,27 @@ void xf_connection_leave(struct xf_session *s)
     xf_sm_flush(&con->sm);
     if (xf_sm_ask(&con->sm))
         (void)xf_connection_ask_ack(con);
+}
+
+/* What was said before the connection was lost may yet be said again by it. */
+static bool owes(const struct xf_session *s)
+{
+    enum xf_receipt receipt = xf_ending_receipts(s);
+
+    return receipt == XF_RECEIPT_OWED ||
+           (receipt == XF_RECEIPT_SAID && s->con->state != XF_CONNECTION_ON);
+}
+
+void xf_connection_leave(struct xf_session *s)
+{
+    struct xf_connection *con = s->con;
+
+    if (con->state == XF_CONNECTION_OVER || con->leaving || con->staying)
+        return;
+    if (con->state != XF_CONNECTION_FIRST && owes(s))
+        stay(s);
+    else
+        leave(s);
 }
 
 /* --- away ------------------------------------------------------------------- */
@@ -314,13 +358,11 @@ static void try_again(struct xf_session *s)
 
 /* --- the clock -------------------------------------------------------------- */
 
-int64_t xf_connection_deadline(const struct xf_session *s)
+static int64_t state_deadline(const struct xf_session *s)
 {
     const struct xf_connection *con = s->con;
     int64_t end;
 
-    if (!con || con->state == XF_CONNECTION_OVER)
-        return INT64_MAX;
     if (con->leaving && con->leave_by != INT64_MAX)
         return xf_sm_all_acked(&con->sm) ? 0 : con->leave_by;
     if (con->leaving)
@@ -339,6 +381,19 @@ int64_t xf_connection_deadline(const struct xf_session *s)
         break;
     }
     return INT64_MAX;
+}
+
+int64_t xf_connection_deadline(const struct xf_session *s)
+{
+    const struct xf_connection *con = s->con;
+    int64_t due;
+
+    if (!con || con->state == XF_CONNECTION_OVER)
+        return INT64_MAX;
+    if (con->staying && !owes(s))
+        return 0;
+    due = state_deadline(s);
+    return con->staying ? sooner(due, con->leave_by) : due;
 }
 
 /* Lost, and something of that is due. */
@@ -368,6 +423,8 @@ void xf_connection_tick(struct xf_session *s)
         return;
     if (con->leaving)
         close_stream(con);
+    else if (con->staying && (!owes(s) || xf_now(s) >= con->leave_by))
+        leave(s);
     else if (con->state == XF_CONNECTION_ON && xf_now(s) >= con->prove_by)
         xf_connection_break(s, XF_E_STREAM,
                             "the server resumed the stream and does not read "

@@ -18,6 +18,7 @@
 struct xf_ended {
     struct xf_ended *next;
     enum xf_ended_how how;
+    enum xf_receipt receipt;
     char key[XF_OFFER_KEY_LEN + 1];
     char peer[]; /* bare or full, as the peer was known */
 };
@@ -37,8 +38,12 @@ static void answered(void *ctx, const struct xf_stanza_head *reply,
     char *at = ctx;
     struct xf_transfer *t =
         (struct xf_transfer *)(at - offsetof(struct xf_transfer, end_asked));
+    bool newest = !reply || strcmp(reply->id, t->end_id) == 0;
 
-    (void)reply;
+    t->ends_asked--;
+    /* Of one that was thought lost a yes is welcome still. */
+    if (error && !newest && t->ends_asked > 0)
+        return;
     t->end_asked = false;
     t->sum_equal = !error && t->sum; /* which was told, if there is one */
     xf_sending_receipt(t, error);
@@ -47,7 +52,7 @@ static void answered(void *ctx, const struct xf_stanza_head *reply,
 void xf_ending_ask(struct xf_transfer *t)
 {
     struct xf_session *s = t->s;
-    char id[XF_SID_MAX + 1];
+    char *id = t->end_id;
     const uint8_t *sum = t->sum ? xf_source_digest_sum(t->sum) : NULL;
 
     if (!t->key[0] || t->end_asked || !t->all_sent || !s->online ||
@@ -57,14 +62,23 @@ void xf_ending_ask(struct xf_transfer *t)
                         sum);
     t->end_asked = xf_stanza_request(s, id, t->peer, xf_now(s) + RECEIPT_MS,
                                      true, answered, cookie(t)) == 0;
-    if (!t->end_asked)
+    if (t->end_asked)
+        t->ends_asked++;
+    else
         t->next_look = xf_now(s) + AGAIN_MS;
+}
+
+void xf_ending_ask_again(struct xf_transfer *t)
+{
+    t->end_asked = false;
+    xf_ending_ask(t);
 }
 
 void xf_ending_hold(struct xf_transfer *t)
 {
     xf_requests_drop(t->s, cookie(t));
     t->end_asked = false;
+    t->ends_asked = 0;
 }
 
 void xf_ending_forget(struct xf_transfer *t)
@@ -177,7 +191,11 @@ void xf_ending_came(struct xf_session *s, const struct xf_stanza_head *head)
     }
     t = find(s, head->from, &end);
     if (!t) {
-        xf_stanza_answer(s, head, late_answer(s, head->from, &end), NULL, true);
+        enum xf_answer answer = late_answer(s, head->from, &end);
+
+        xf_stanza_answer(s, head, answer, NULL, true);
+        if (answer == XF_ANSWER_OK)
+            xf_ending_said(s, head->from, end.key);
     } else if (!end.stop) {
         xf_receiving_end_came(t, head, &end);
     } else {
@@ -192,16 +210,60 @@ void xf_ending_came(struct xf_session *s, const struct xf_stanza_head *head)
 
 /* --- how it was ---------------------------------------------------------------- */
 
+static struct xf_ended *find_ended(const struct xf_session *s, const char *peer,
+                                   const char *key)
+{
+    for (struct xf_ended *e = s->ended; e; e = e->next)
+        if (strcmp(e->key, key) == 0 && xf_jid_same_bare(e->peer, peer))
+            return e;
+    return NULL;
+}
+
 enum xf_ended_how xf_ending_of(const struct xf_session *s, const char *peer,
                                const char *key)
 {
-    for (const struct xf_ended *e = s->ended; e; e = e->next)
-        if (strcmp(e->key, key) == 0 && xf_jid_same_bare(e->peer, peer))
-            return e->how;
-    return XF_ENDED_UNKNOWN;
+    const struct xf_ended *e = find_ended(s, peer, key);
+
+    return e ? e->how : XF_ENDED_UNKNOWN;
 }
 
-void xf_ending_remember(struct xf_transfer *t, enum xf_ended_how how)
+void xf_ending_said(struct xf_session *s, const char *peer, const char *key)
+{
+    struct xf_ended *e = find_ended(s, peer, key);
+
+    if (e)
+        e->receipt = XF_RECEIPT_SAID;
+}
+
+static void turn_said_into(struct xf_session *s, enum xf_receipt receipt)
+{
+    for (struct xf_ended *e = s->ended; e; e = e->next)
+        if (e->receipt == XF_RECEIPT_SAID)
+            e->receipt = receipt;
+}
+
+void xf_ending_arrived(struct xf_session *s)
+{
+    turn_said_into(s, XF_RECEIPT_HAD);
+}
+
+void xf_ending_lost(struct xf_session *s)
+{
+    turn_said_into(s, XF_RECEIPT_OWED);
+}
+
+enum xf_receipt xf_ending_receipts(const struct xf_session *s)
+{
+    enum xf_receipt most = XF_RECEIPT_HAD;
+
+    for (const struct xf_ended *e = s->ended; e; e = e->next)
+        if (e->receipt > most)
+            most = e->receipt;
+    return most;
+}
+
+void xf_ending_remember(struct xf_transfer *t, enum xf_ended_how how,
+                        enum xf_receipt receipt)
 {
     struct xf_session *s = t->s;
     size_t len = strlen(t->peer) + 1, count = 0;
@@ -210,6 +272,7 @@ void xf_ending_remember(struct xf_transfer *t, enum xf_ended_how how)
     if (!t->key[0] || !(e = xf_sys_alloc(sizeof *e + len)))
         return;
     e->how = how;
+    e->receipt = receipt;
     memcpy(e->key, t->key, sizeof e->key);
     memcpy(e->peer, t->peer, len);
     e->next = s->ended;

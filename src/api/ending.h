@@ -13,6 +13,9 @@
  * the receipt, unless it is being asked for. The role of the transfer is fed
  * with what comes of it. */
 void xf_ending_ask(struct xf_transfer *t);
+/* Sender: the question may have been lost with the contact's session, or may
+ * not: ask once more, the first may be answered, too. */
+void xf_ending_ask_again(struct xf_transfer *t);
 /* Sender: our connection is lost, and the answer with it; to be asked again. */
 void xf_ending_hold(struct xf_transfer *t);
 /* Sender: the receipt that was asked for is of a stream that broke. */
@@ -39,7 +42,23 @@ enum xf_ended_how {
 };
 enum xf_ended_how xf_ending_of(const struct xf_session *s, const char *peer,
                                const char *key);
-void xf_ending_remember(struct xf_transfer *t, enum xf_ended_how how);
+
+/* Has the sender our word for how it ended? */
+enum xf_receipt {
+    XF_RECEIPT_HAD, /* or wants none */
+    XF_RECEIPT_SAID,
+    XF_RECEIPT_OWED /* it is going to ask, once more perhaps */
+};
+void xf_ending_remember(struct xf_transfer *t, enum xf_ended_how how,
+                        enum xf_receipt receipt);
+/* Its sender has just been told again. */
+void xf_ending_said(struct xf_session *s, const char *peer, const char *key);
+/* All that was said has arrived at our server; or is lost with the stream. */
+void xf_ending_arrived(struct xf_session *s);
+void xf_ending_lost(struct xf_session *s);
+/* The greatest of all of them. */
+enum xf_receipt xf_ending_receipts(const struct xf_session *s);
+
 void xf_ending_clear(struct xf_session *s);
 
 #endif

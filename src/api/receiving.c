@@ -104,7 +104,7 @@ static void fail(struct xf_transfer *t)
     /* Who was told so by a person does not ask that person again. */
     if (t->accepted &&
         (!may_come_again(code) || t->source_changed || code == XF_E_CANCELLED))
-        xf_ending_remember(t, XF_ENDED_BADLY);
+        xf_ending_remember(t, XF_ENDED_BADLY, XF_RECEIPT_HAD);
     if (kept)
         keep(t);
     xf_transfer_end(t, code, t->receiving.why.text);
@@ -204,6 +204,10 @@ static void say_none(struct xf_transfer *t)
 
 static void finish(struct xf_transfer *t)
 {
+    /* Who offers the rest asks once more. */
+    bool heard = t->end.id && !t->offer.id && t->s->online;
+    enum xf_receipt receipt = heard ? XF_RECEIPT_SAID : XF_RECEIPT_OWED;
+
     xf_sys_free(t->path);
     t->path = xf_sys_strdup(xf_intake_name(t->intake));
     xf_inband_settled(t->ibb, 0);
@@ -218,8 +222,10 @@ static void finish(struct xf_transfer *t)
     if (t->query.id) /* it came by blocks meanwhile */
         xf_asked_answer(t->s, &t->query, XF_ANSWER_NOT_FOUND, NULL);
     xf_ending_answer(t, 0);
-    xf_ending_remember(t, t->sum_promised && !t->has_end_sum ? XF_ENDED_UNPROVEN
-                                                             : XF_ENDED_WELL);
+    xf_ending_remember(t,
+                       t->sum_promised && !t->has_end_sum ? XF_ENDED_UNPROVEN
+                                                          : XF_ENDED_WELL,
+                       receipt);
     /* The journal goes when DONE was looked at: not before this has left. */
     xf_connection_flush(t->s);
     xf_transfer_end(t, 0, NULL);

@@ -299,6 +299,9 @@ void xf_receiving_offer(struct xf_session *s, const struct xf_stanza_head *head,
     } else if ((ended == XF_ENDED_WELL || ended == XF_ENDED_UNPROVEN) &&
                offer.range) {
         say_delivered(s, head, &offer);
+        /* The other still gets the receipt that it asks for next. */
+        if (ended == XF_ENDED_UNPROVEN)
+            xf_ending_said(s, head->from, offer.key);
     } else if (ended != XF_ENDED_UNKNOWN) {
         xf_stanza_answer(s, head, XF_ANSWER_DECLINED, "this transfer is over",
                          true);

@@ -19,6 +19,7 @@
 #define FORGIVE (256u << 20) /* bytes after which what broke may do again */
 #define FORESEE_MS 2000      /* most bytestreams are there by then */
 #define BESIDE_MS 1000       /* ... of two of ours, which need not choose */
+#define ASK_MS 1000          /* for the receipt, once more */
 #define RECEIPT_MS                                                             \
     30000 /* after the stream has ended well, in which case the
                             contact had the file on its disk before */
@@ -450,12 +451,23 @@ static bool needs_nobody(const struct xf_transfer *t, bool ours)
     return t->mover && (ours || t->sending.state == XF_SENDING_MOVING);
 }
 
+static bool waits_for_receipt(const struct xf_transfer *t)
+{
+    return t->all_sent && (t->sending.state == XF_SENDING_MOVING ||
+                           t->sending.state == XF_SENDING_CONFIRMING);
+}
+
 static void away(struct xf_transfer *t, bool ours, int code, const char *text)
 {
     bool begun = t->sending.state != XF_SENDING_RESOLVING;
 
-    if (needs_nobody(t, ours)) {
+    if (ours && needs_nobody(t, ours)) {
         xf_ending_hold(t);
+        return;
+    }
+    /* The receipt may be on its way; if there is nobody the server will say. */
+    if (needs_nobody(t, ours) || (!ours && waits_for_receipt(t))) {
+        xf_ending_ask_again(t);
         return;
     }
     if (!begun && !ours)
@@ -485,6 +497,16 @@ static void back(struct xf_transfer *t)
     xf_ending_ask(t);
 }
 
+/* The stream still stands, and who is not there just now may only have lost his
+ * own connection. */
+static bool asks_again(struct xf_transfer *t)
+{
+    if (t->sending.state != XF_SENDING_MOVING)
+        return false;
+    t->next_look = xf_now(t->s) + ASK_MS;
+    return true;
+}
+
 /*
  * Who does not know of it was begun anew; who is silent, or not there, may have
  * been killed before the file was safe, and may come back: the answer to
@@ -497,6 +519,8 @@ static void no_receipt(struct xf_transfer *t)
     bool had =
         t->yes.range && t->yes.range_offset == t->size && !t->yes.has_prefix;
 
+    if (asks_again(t))
+        return;
     if (xf_session_is_away(t->s) || had ||
         t->sending.state != XF_SENDING_CONFIRMING)
         tell(t, XF_SENDING_NO_RECEIPT, 0, NULL);

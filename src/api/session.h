@@ -117,6 +117,7 @@ struct xf_connection {
     size_t unsent;   /* bytes that it had not taken at the last ping */
     bool new_stream; /* the reader is to be replaced */
     bool leaving;    /* an orderly end is under way */
+    bool staying;    /* ... once a receipt was given */
     int64_t leave_by;
 };
 
@@ -254,12 +255,14 @@ struct xf_transfer {
     bool no_sum;                  /* ... is not wanted */
     struct xf_offer_answer yes;   /* outgoing: held while a prefix is checked */
     bool checking;
-    uint64_t high;         /* outgoing: as far as bytes have ever left */
-    char *trusted;         /* ... to this full JID */
-    uint64_t high_then;    /* ... when the last offer was made */
-    uint64_t base_then;    /* ... and as far as the contact had them by then */
-    bool all_sent;         /* outgoing: no byte is left to be sent */
-    bool end_asked;        /* outgoing: the receipt is being asked for */
+    uint64_t high;       /* outgoing: as far as bytes have ever left */
+    char *trusted;       /* ... to this full JID */
+    uint64_t high_then;  /* ... when the last offer was made */
+    uint64_t base_then;  /* ... and as far as the contact had them by then */
+    bool all_sent;       /* outgoing: no byte is left to be sent */
+    bool end_asked;      /* outgoing: the receipt is being asked for */
+    unsigned ends_asked; /* ... and so often not answered */
+    char end_id[XF_SID_MAX + 1]; /* ... last by this */
     bool unproven;         /* outgoing: all was sent, and who had it was gone
                            before it could say so */
     bool sum_equal;        /* outgoing: the receipt was for the sum we told */

@@ -117,9 +117,7 @@ def by_hand(kind, then, settings=None, options=()):
             as proxy, Desk() as desk:
         sender, receiver = server.pair()
         path = desk.file(size)
-        # The receiver stays: of one that leaves while connections come back
-        # the sender may have nobody to ask.
-        with receive(server, receiver, desk.into, '--count', '2') as taker, \
+        with receive(server, receiver, desk.into) as taker, \
                 send(server, sender, path, receiver.full, *options) as giver:
             until_half(desk, size, giver)
             then(server, proxy)

@@ -220,6 +220,31 @@ def direct(server):
             assert size == GIB, size
 
 
+def leaves(server):
+    """A receiver that is done while it is away, and was asked for its receipt
+    before: it comes back to give it, and only then leaves."""
+    sender, receiver = server.pair()
+    with Desk() as desk, Cutter(server) as right:
+        path = desk.file(1_000_000)
+        with receive(right, receiver, desk.into, '--limit', '300K',
+                     '--trace') as taker, \
+                send(server, sender, path, receiver.full, '--via',
+                     'direct') as giver:
+            end = time.monotonic() + PATIENCE_S
+            while not any('<end ' in line for line in taker.errors):
+                assert time.monotonic() < end, taker.story()
+                time.sleep(0.01)
+            right.cut(refuse_s=6)
+            taker.wait('lost')
+            taker.wait('done')
+            assert len([event for event in taker.events
+                        if event['event'] == 'online']) == 1, taker.story()
+            giver.expect(0, PATIENCE_S)
+            taker.expect(0, PATIENCE_S)
+            check_arrived(desk, path, taker)
+            assert giver.find('done')['confirmed'], giver.story()
+
+
 def restarted(kind):
     """The server forgets every stream; the receiver binds a new one under the
     same name."""
@@ -290,6 +315,8 @@ def main():
                   server)
         cases.add('it is resumed where the server wants it', elsewhere, plain)
         cases.add('a direct transfer needs no server', direct, server)
+        cases.add('who is done while it is away leaves once it was heard',
+                  leaves, server)
         cases.add('when the time for it is over: 12', retry_ends, server)
         cases.add('a name that is taken by another program is let go', taken,
                   server)
