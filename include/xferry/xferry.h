@@ -142,8 +142,9 @@ XF_API void xf_session_free(struct xf_session *s);
 /*
  * Leave in good order: what is queued is sent and acknowledged, the stream is
  * closed, then XF_EVENT_OFFLINE is told with code 0, unless it was told
- * before. Transfers that still run fail with XF_E_CANCELLED. Of an attached
- * session take the last stanzas before you close your stream.
+ * before. Transfers that still run fail with XF_E_CANCELLED. Who received a file
+ * whose sender has yet to hear that it is safe stays for that, 30 s at most. Of
+ * an attached session take the last stanzas before you close your stream.
  */
 XF_API void xf_session_close(struct xf_session *s);
 
