@@ -58,7 +58,8 @@ bench:
 	@/usr/bin/python3 tests/bench/s5b.py $(BUILD)/cli/xferry
 	@XFERRY=$(BUILD)/cli/xferry /usr/bin/python3 tests/live/many.py 1000
 	@/usr/bin/python3 tests/rig/bench_ibb.py $(BUILD)/cli/xferry
-	@/usr/bin/python3 tests/bench/inband.py $(BUILD)/cli/xferry
+	@/usr/bin/python3 tests/bench/small.py $(BUILD)/cli/xferry --page
+	@/usr/bin/python3 tests/bench/inband.py $(BUILD)/cli/xferry --page
 
 # Our proxy beside other proxies, as numbers: doc/bench/proxy.md. It has the
 # machine for itself for some minutes.

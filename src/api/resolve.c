@@ -252,7 +252,14 @@ static void look_for_full(struct xf_transfer *t)
 {
     struct xf_session *s = t->s;
     char id[XF_SID_MAX + 1];
+    const char *name;
 
+    /* Its presence has told; but who is looked for again may be another. */
+    if (!t->offered_at &&
+        xf_contacts_features(s->contacts, t->to, &name) & XF_FEATURE_KNOWN) {
+        found(t, t->to);
+        return;
+    }
     t->asking_info = true;
     t->came = false;
     xf_disco_write_info_get(xf_stanza_begin(s, id), id, t->to, s->jid, NULL);

@@ -270,6 +270,7 @@ static void route_presence(struct xf_session *s,
                            const struct xf_stanza_head *head)
 {
     struct xf_presence p;
+    unsigned features;
 
     if (!head->from)
         return;
@@ -285,6 +286,9 @@ static void route_presence(struct xf_session *s,
         xf_resolve_came(s, head->from);
         (void)xf_contacts_available(s->contacts, head->from, p.priority);
         xf_contacts_caps(s->contacts, head->from, p.node);
+        if ((features = xf_caps_known(p.hash, p.ver)) != 0)
+            xf_contacts_answered(s->contacts, head->from, features,
+                                 xf_disco_identity.name);
         break;
     case XF_PRESENCE_UNAVAILABLE:
     case XF_PRESENCE_ERROR:

@@ -123,6 +123,25 @@ bool xf_caps_own(bool takes_offers, char out[XF_CAPS_VER_LEN + 1])
     return xf_caps_ver(&xf_disco_identity, said, count, out);
 }
 
+unsigned xf_caps_known(const char *hash, const char *ver)
+{
+    if (!hash || !ver || strcmp(hash, "sha-1") != 0)
+        return 0;
+    for (int takes_offers = 0; takes_offers < 2; takes_offers++) {
+        const char *said[XF_DISCO_FEATURES];
+        size_t count = xf_disco_features(takes_offers, said);
+        char own[XF_CAPS_VER_LEN + 1];
+        unsigned bits = 0;
+
+        if (!xf_caps_own(takes_offers, own) || strcmp(own, ver) != 0)
+            continue;
+        while (count > 0)
+            bits |= xf_disco_bit(said[--count]);
+        return bits;
+    }
+    return 0;
+}
+
 bool xf_disco_node_is_ours(bool takes_offers, const char *node)
 {
     size_t len = strlen(XF_CAPS_NODE);

@@ -57,6 +57,10 @@ bool xf_caps_ver(const struct xf_identity *identity,
 /* Our own. */
 bool xf_caps_own(bool takes_offers, char out[XF_CAPS_VER_LEN + 1]);
 
+/* Whose presence has a hash of ours can what we can, and need not be asked
+ * (XEP-0115, 6.2). Its XF_FEATURE_ bits; 0: another's hash, or NULL. */
+unsigned xf_caps_known(const char *hash, const char *ver);
+
 /* Do we answer disco#info for this node? NULL, "", ours with our hash. */
 bool xf_disco_node_is_ours(bool takes_offers, const char *node);
 

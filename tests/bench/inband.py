@@ -5,12 +5,15 @@ network namespace whose loopback has the MTU of an Ethernet.
 
     inband.py [XFERRY] [--servers prosody,ejabberd] [--rtt 0,50,200]
               [--tls any,none] [--seconds S] [--rounds N] [--sweep full|short]
+              [--page]
 
 The round trip is from a block to its acknowledgement; a relay (delay.c) makes
-it, a quarter on each of the four ways. Prints Markdown.
+it, a quarter on each of the four ways. Prints a table, and writes it to
+doc/bench/inband.md if asked.
 """
 
 import argparse
+import datetime
 import os
 import socket
 import statistics
@@ -23,21 +26,43 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / 'rig'))
+sys.path.insert(0, str(HERE))
 
 import ferry  # noqa: E402
+import netns  # noqa: E402
+import sheet  # noqa: E402
 from ejabberd import Ejabberd  # noqa: E402
 from ferry import Desk, receive, same, send  # noqa: E402
 from prosody import Prosody  # noqa: E402
 from server import PASSWORD, die_with_parent, free_port, \
     on_sigterm  # noqa: E402
 
-ALONE = 'XFERRY_IN_NAMESPACE'
 SERVERS = {'prosody': Prosody, 'ejabberd': Ejabberd}
 BLOCKS = (4096, 8192, 16384, 32768, 65535)
 WINDOWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SHORT = [(4096, 1), (4096, 16), (4096, 64), (4096, 256), (16384, 4),
          (16384, 16), (16384, 64), (65535, 1), (65535, 2), (65535, 4),
          (65535, 16), (65535, 64), (65535, 256)]
+PAGE = HERE.parent.parent / 'doc/bench/inband.md'
+HEAD = ['server', 'TLS', 'RTT', 'best cell', 'raw MB/s', 'xferry MB/s', 'ratio',
+        'first 5 s', 'sender: CPU s/GiB, MiB', 'receiver']
+WORDS = '''\
+# In-band
+
+`make bench` wrote this on {date}, on {machine}, with
+{versions};
+the load average was {load:.1f} when it began.
+
+The ceiling is the server's: a pair of raw clients (`tests/bench/ibb_raw.c`) that
+sends the same block again and again and keeps so many under way, in the best
+cell (block × window) of a sweep of {sweep:g} s each. Then that cell and two
+xferrys, in turn, {rounds} rounds of {seconds} s (or {mib} MiB, whatever is less); medians. The
+raw pair may have 16 MiB under way and lets nobody else have a turn; xferry has
+what two round trips bring, so that a chat on the same connection does not wait,
+and writes, hashes and syncs a file. The round trip is from a block to its
+acknowledgement.
+
+{table}'''
 
 
 class Away:
@@ -146,9 +171,7 @@ def file_for(desk, rate, seconds, mib):
 def measure(args, tools):
     cells = SHORT if args.sweep == 'short' else \
         [(block, window) for block in BLOCKS for window in WINDOWS]
-    print('| server | TLS | RTT | best cell | raw MB/s | xferry MB/s | ratio '
-          '| first 5 s | CPU s/GiB, RSS MiB: sender | receiver |')
-    print('|---|---|---|---|---|---|---|---|---|---|', flush=True)
+    rows = []
     for name in args.servers.split(','):
         for tls in args.tls.split(','):
             with SERVERS[name](tls=None if tls == 'none' else tls, pairs=4,
@@ -158,8 +181,12 @@ def measure(args, tools):
                         desk = stack.enter_context(Desk())
                         at = relay(tools, server, int(rtt), stack) \
                             if int(rtt) else server
-                        one(args, tools, name, at, server, int(rtt), cells,
-                            desk)
+                        row = one(args, tools, name, at, server, int(rtt),
+                                  cells, desk)
+                    if row:
+                        rows.append(row)
+                        print(' | '.join(row), flush=True)
+    return sheet.table(HEAD, rows)
 
 
 def one(args, tools, name, at, server, rtt, cells, desk):
@@ -173,7 +200,7 @@ def one(args, tools, name, at, server, rtt, cells, desk):
             print(f'# {name} {rtt} ms {cell[0]:5} x {cell[1]:3} '
                   f'{rate:8.3f}', file=sys.stderr, flush=True)
     if args.rounds == 0:
-        return
+        return None
     path = file_for(desk, rates[best], args.seconds, args.mib)
     theirs, ours, early, used = [], [], [], []
     for _ in range(args.rounds):
@@ -187,10 +214,9 @@ def one(args, tools, name, at, server, rtt, cells, desk):
     a, b = statistics.median(theirs), statistics.median(ours)
     ends = [f'{statistics.median(u[i][0] for u in used):.1f}, '
             f'{max(u[i][1] for u in used):.0f}' for i in (0, 1)]
-    print(f'| {name} | {server.tls or "no"} | {rtt} ms | {best[0]} x {best[1]} '
-          f'| {a:.2f} | {b:.2f} | {b / a:.2f} '
-          f'| {statistics.median(early):.2f} | {ends[0]} | {ends[1]} |',
-          flush=True)
+    return [name, server.tls or 'no', f'{rtt} ms', f'{best[0]} × {best[1]}',
+            f'{a:.2f}', f'{b:.2f}', f'{b / a:.2f}',
+            f'{statistics.median(early):.2f}', *ends]
 
 
 def options():
@@ -207,29 +233,32 @@ def options():
     parser.add_argument('--cell', help='BLOCKxWINDOW instead of a sweep')
     parser.add_argument('--options', default='', help='for xferry send')
     parser.add_argument('--verbose', action='store_true')
+    parser.add_argument('--page', action='store_true',
+                        help='write doc/bench/inband.md')
     return parser.parse_args()
-
-
-def enter():
-    """The same program again, in a network namespace of its own."""
-    args = options()
-    if not Path(args.xferry).exists():
-        sys.exit(f'bench: there is no {args.xferry}; `make build` makes it')
-    script = 'ip link set lo mtu 1500 up && exec "$@"'
-    return subprocess.call(
-        ['unshare', '-rn', 'sh', '-c', script, 'sh', sys.executable,
-         *sys.argv], env=dict(os.environ, **{ALONE: '1'}))
 
 
 def main():
     args = options()
+    if not Path(args.xferry).exists():
+        sys.exit(f'bench: there is no {args.xferry}; `make build` makes it')
+    load = os.getloadavg()[0]
+    netns.enter(1500)
     ferry.use(args.xferry)
     on_sigterm()
     with tempfile.TemporaryDirectory(prefix='xferry-bench-') as folder:
         compile_tools(Path(folder))
-        measure(args, Path(folder))
+        table = measure(args, Path(folder))
+    print(table)
+    if args.page:
+        PAGE.write_text(WORDS.format(
+            date=datetime.date.today(), machine=sheet.machine(),
+            versions=sheet.versions('prosody', 'ejabberd', 'libssl3',
+                                    'libexpat1'),
+            load=load, rounds=args.rounds, seconds=args.seconds,
+            sweep=args.sweep_ms / 1000, mib=args.mib, table=table))
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main() if os.environ.get(ALONE) else enter())
+    sys.exit(main())

@@ -327,8 +327,7 @@ def main():
     args, load = options(), os.getloadavg()[0]
     if not Path(args.xferry).exists():
         sys.exit(f'bench: there is no {args.xferry}; `make build` makes it')
-    netns.enter()
-    netns.ip('link', 'set', 'lo', 'mtu', str(args.mtu))
+    netns.enter(args.mtu)
     on_sigterm()
     ferry.use(args.xferry)
     with tempfile.TemporaryDirectory(prefix='xferry-bench-',

@@ -10,18 +10,16 @@ them. Prints the median of each and the ratio.
 """
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
 import ferry
+import netns
 from ejabberd import Ejabberd
 from ferry import Desk, receive, same, send, slix
 from server import on_sigterm
 
-ALONE = 'XFERRY_IN_NAMESPACE'
 BLOCK = 65535
 
 
@@ -83,19 +81,11 @@ def options():
     return parser.parse_args()
 
 
-def enter():
-    """The same program again, in a network namespace of its own."""
+def main():
     args = options()
     if not Path(args.xferry).exists():
         sys.exit(f'bench: there is no {args.xferry}; `make build` makes it')
-    script = 'ip link set lo mtu 1500 up && exec "$@"'
-    return subprocess.call(
-        ['unshare', '-rn', 'sh', '-c', script, 'sh', sys.executable,
-         *sys.argv], env=dict(os.environ, **{ALONE: '1'}))
-
-
-def main():
-    args = options()
+    netns.enter(1500)
     ferry.use(args.xferry)
     on_sigterm()
     measure(args)
@@ -103,4 +93,4 @@ def main():
 
 
 if __name__ == '__main__':
-    sys.exit(main() if os.environ.get(ALONE) else enter())
+    sys.exit(main())

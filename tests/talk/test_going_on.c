@@ -127,13 +127,13 @@ static void what_came_before_it_broke_is_not_sent_again(void **state)
 static void a_direct_stream_that_hangs_is_left(void **state)
 {
     /* The second one goes into the buffers of our kernel, whole. */
-    static const size_t sizes[] = { 30000000, 900000 };
+    static const size_t sizes[] = { 16000000, 900000 };
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct talk *t = by(XF_VIA_DIRECT, XF_VIA_IBB);
 
-        t->side[R].config.stall_ms = t->side[J].config.stall_ms = 1500;
+        t->side[R].config.stall_ms = t->side[J].config.stall_ms = 4500;
         talk_relay_cut(t->relay, 1, 700000, TALK_SILENCE);
         talk_begin(t);
         talk_offer_new(t, "a.bin", sizes[i]);

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/disco.h"
+
 static struct talk *inband(void)
 {
     struct talk *t = talk_new();
@@ -368,6 +370,36 @@ static void receiver_cancels_in_the_middle(void **state)
         assert_non_null(n);
         assert_int_equal(n->code, XF_E_GONE);
         talk_check_nothing(t);
+        talk_free(t);
+    }
+}
+
+/* Its presence says that it is one of ours: no question before the offer. Of
+ * another it says nothing. */
+static void whose_caps_are_ours_is_not_asked(void **state)
+{
+    (void)state;
+    for (int ours = 0; ours < 2; ours++) {
+        struct talk *t = talk_new();
+        char ver[XF_CAPS_VER_LEN + 1];
+
+        assert_true(xf_caps_own(true, ver));
+        if (!ours)
+            ver[0] ^= 1;
+        talk_begin(t);
+        talk_feed(t, R,
+                  "<presence from='" JULIET "' to='" ROMEO "'><c "
+                  "xmlns='http://jabber.org/protocol/caps' hash='sha-1' "
+                  "node='" XF_CAPS_NODE "' ver='%s'/></presence>",
+                  ver);
+        talk_offer_new(t, "a.bin", 1000);
+        talk_until_over(t, 1, 1);
+        talk_check_well(t, XF_VIA_DIRECT, "a.bin");
+        assert_int_equal(talk_count(t, R, "disco#info'/>") +
+                             talk_count(t, R, "disco#info\"/>"),
+                         !ours);
+        assert_string_equal(talk_note(t, R, XF_EVENT_OFFERED, 1)->dialect,
+                            "xferry");
         talk_free(t);
     }
 }
@@ -883,6 +915,7 @@ int main(void)
             a_cancel_before_the_answer_takes_the_offer_back_between_ours),
         cmocka_unit_test(sender_cancels_in_the_middle),
         cmocka_unit_test(receiver_cancels_in_the_middle),
+        cmocka_unit_test(whose_caps_are_ours_is_not_asked),
         cmocka_unit_test(a_cancel_is_told_and_leaves_what_can_be_gone_on_with),
         cmocka_unit_test(a_contact_that_goes_away_is_told_at_once),
         cmocka_unit_test(

@@ -109,6 +109,24 @@ static void only_our_own_nodes_are_answered(void **state)
     assert_false(xf_disco_node_is_ours(true, "urn"));
 }
 
+static void a_hash_of_ours_needs_no_question(void **state)
+{
+    const unsigned of_offers = XF_FEATURE_SI | XF_FEATURE_SI_FILE;
+    char ver[XF_CAPS_VER_LEN + 1];
+
+    (void)state;
+    assert_true(xf_caps_own(true, ver));
+    assert_int_equal(xf_caps_known("sha-1", ver) & of_offers, of_offers);
+    assert_int_equal(xf_caps_known("sha-256", ver), 0);
+    assert_int_equal(xf_caps_known(NULL, ver), 0);
+    assert_int_equal(xf_caps_known("sha-1", NULL), 0);
+    ver[0] ^= 1;
+    assert_int_equal(xf_caps_known("sha-1", ver), 0);
+    assert_true(xf_caps_own(false, ver));
+    assert_true(xf_caps_known("sha-1", ver) & XF_FEATURE_XFERRY);
+    assert_int_equal(xf_caps_known("sha-1", ver) & of_offers, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +137,7 @@ int main(void)
         cmocka_unit_test(the_features_are_sorted_and_each_once),
         cmocka_unit_test(everything_a_sender_looks_for_is_announced),
         cmocka_unit_test(only_our_own_nodes_are_answered),
+        cmocka_unit_test(a_hash_of_ours_needs_no_question),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
