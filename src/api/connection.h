@@ -15,6 +15,7 @@ void xf_connection_free(struct xf_session *s);
  * that was lost with the connection its sender asks for again: that is waited
  * for, 30 s at most. */
 void xf_connection_leave(struct xf_session *s);
+bool xf_connection_is_leaving(const struct xf_session *s);
 
 /* Ask the server which stanzas have arrived. 0, XF_E_LIMIT or XF_E_STREAM. */
 int xf_connection_ask_ack(struct xf_connection *con);

@@ -25,7 +25,7 @@ static void give_up(struct xf_session *s, const struct xf_error_info *why)
     struct xf_error_info told = *why;
 
     /* Once we say good-bye it matters little how the server takes it. */
-    if (con->leaving)
+    if (con->leaving || con->staying)
         told = (struct xf_error_info){ 0 };
     xf_link_free(con->link);
     con->link = NULL;
@@ -245,6 +245,11 @@ void xf_connection_leave(struct xf_session *s)
         stay(s);
     else
         leave(s);
+}
+
+bool xf_connection_is_leaving(const struct xf_session *s)
+{
+    return s->con && (s->con->leaving || s->con->staying);
 }
 
 /* --- away ------------------------------------------------------------------- */

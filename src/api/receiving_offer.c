@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/connection.h"
 #include "api/ending.h"
 #include "api/peer.h"
 #include "api/receiving_inside.h"
@@ -305,6 +306,9 @@ void xf_receiving_offer(struct xf_session *s, const struct xf_stanza_head *head,
     } else if (ended != XF_ENDED_UNKNOWN) {
         xf_stanza_answer(s, head, XF_ANSWER_DECLINED, "this transfer is over",
                          true);
+    } else if (xf_connection_is_leaving(s)) {
+        /* As good as gone; another may come in our place. */
+        xf_stanza_answer(s, head, XF_ANSWER_UNAVAILABLE, NULL, true);
     } else if (too_many(s, head->from) != XF_ANSWER_NONE) {
         xf_stanza_answer(s, head, XF_ANSWER_BUSY, NULL, true);
     } else {
