@@ -27,9 +27,14 @@ class Lan:
             host.end()
         netns.ip('link', 'del', 'lan0')
 
-    def host(self):
-        self.hosts.append(Host(len(self.hosts) + 1))
-        return self.hosts[-1]
+    def host(self, apart=False):
+        """`apart`: it reaches us, and no other host that is."""
+        host = Host(len(self.hosts) + 1)
+        self.hosts.append(host)
+        if apart:
+            netns.ip('link', 'set', host.wire, 'type', 'bridge_slave',
+                     'isolated', 'on')
+        return host
 
 
 class Host:
