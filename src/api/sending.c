@@ -453,8 +453,7 @@ static bool needs_nobody(const struct xf_transfer *t, bool ours)
 
 static bool waits_for_receipt(const struct xf_transfer *t)
 {
-    return t->all_sent && (t->sending.state == XF_SENDING_MOVING ||
-                           t->sending.state == XF_SENDING_CONFIRMING);
+    return t->all_sent && t->sending.state == XF_SENDING_CONFIRMING;
 }
 
 static void away(struct xf_transfer *t, bool ours, int code, const char *text)
@@ -497,11 +496,11 @@ static void back(struct xf_transfer *t)
     xf_ending_ask(t);
 }
 
-/* The stream still stands, and who is not there just now may only have lost his
- * own connection. */
+/* The bytestream still stands, and who is not there just now may only have lost
+ * his own connection. */
 static bool asks_again(struct xf_transfer *t)
 {
-    if (t->sending.state != XF_SENDING_MOVING)
+    if (t->sending.state != XF_SENDING_MOVING || !t->mover)
         return false;
     t->next_look = xf_now(t->s) + ASK_MS;
     return true;
