@@ -298,7 +298,7 @@ void xf_receiving_offer(struct xf_session *s, const struct xf_stanza_head *head,
         xf_stanza_answer(s, head, XF_ANSWER_BAD_REQUEST,
                          "transfer id in use for another file", true);
     } else if ((ended == XF_ENDED_WELL || ended == XF_ENDED_UNPROVEN) &&
-               offer.range) {
+               offer.range && offer.most >= offer.size) {
         say_delivered(s, head, &offer);
         /* The other still gets the receipt that it asks for next. */
         if (ended == XF_ENDED_UNPROVEN)

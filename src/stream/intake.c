@@ -161,7 +161,8 @@ static int compare(struct work *w)
 
         if (!one->compare)
             continue;
-        if (!xf_digest_end(one->digest, sum))
+        /* Not ended: another offer of the file may yet ask for it. */
+        if (!xf_digest_peek(one->digest, sum))
             return no_sum(w);
         if (memcmp(sum, one->expected, xf_digest_size(one->kind)) != 0)
             return xf_err_set(&w->error, XF_E_HASH,
