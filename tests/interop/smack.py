@@ -91,7 +91,7 @@ class Elsewhere:
     """A server of the rig at the private address. The address its proxy
     tells may be one that does not answer."""
 
-    proxy_host = HOST
+    told = HOST  # where its proxy says it is
 
     def configure(self):
         super().configure()
@@ -101,7 +101,7 @@ class Elsewhere:
                 text = path.read_text().replace('127.0.0.1', HOST)
                 path.write_text(re.sub(
                     r'((?:proxy65_address =|hostname:) )"[^"]*"',
-                    rf'\1"{self.proxy_host}"', text))
+                    rf'\1"{self.told}"', text))
 
     @property
     def address(self):
@@ -120,7 +120,7 @@ class LiveProsody(Elsewhere, Prosody):
 
 
 class DeadProsody(LiveProsody):
-    proxy_host = DEAD
+    told = DEAD
 
 
 class LiveEjabberd(Elsewhere, Ejabberd):
@@ -128,7 +128,7 @@ class LiveEjabberd(Elsewhere, Ejabberd):
 
 
 class DeadEjabberd(LiveEjabberd):
-    proxy_host = DEAD
+    told = DEAD
 
 
 SERVERS = {'prosody': (LiveProsody, DeadProsody),
